@@ -32,7 +32,13 @@ from asyncsim.bulk.records import ChunkRef, account_key
 from asyncsim.clock import Clock
 from asyncsim.errors import JournalError
 from asyncsim.postgres.bounded import end, within
-from asyncsim.postgres.engine import advice_of, connect, connection_settings, remedy_of
+from asyncsim.postgres.engine import (
+    advice_of,
+    connect,
+    connection_settings,
+    remedy_of,
+    use_iso_dates,
+)
 from asyncsim.postgres.url import PostgresUrl
 
 T = TypeVar("T")
@@ -94,7 +100,9 @@ def _retrieve_error(task: asyncio.Task[Any]) -> None:
         )
 
 
-async def _set_search_path(connection: psycopg.AsyncConnection) -> None:
+async def _prepare(connection: psycopg.AsyncConnection) -> None:
+    await use_iso_dates(connection)
+    # procrastinate's queries name its tables without their schema.
     await connection.execute(SQL("SET search_path TO {}").format(Identifier(SCHEMA)))
     await connection.commit()
 
@@ -152,8 +160,7 @@ class ProcrastinateDispatch:
             timeout=_LONGEST,
             # Otherwise its pause before it reconnects grows to half of the outage.
             reconnect_timeout=_RECONNECT,
-            # Its queries name its tables without their schema.
-            configure=_set_search_path,
+            configure=_prepare,
             # Evaluated late: `connect` only learns then whether the server is a pgbouncer.
             kwargs=partial(connection_settings, self._url),
         )

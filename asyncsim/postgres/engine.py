@@ -6,6 +6,7 @@ psycopg is imported here, SQLAlchemy only for an engine; `url.py` needs neither.
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 try:
@@ -19,8 +20,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from asyncsim.postgres.remedies import (
     OLDEST,
-    ServerTooOld,
+    UnsupportedServer,
     advice_of,
+    check_encoding,
     check_version,
     is_locked,
     is_transient,
@@ -37,8 +39,9 @@ __all__ = [
     "SCHEMA",
     "Connection",
     "PostgresUrl",
-    "ServerTooOld",
+    "UnsupportedServer",
     "advice_of",
+    "check_encoding",
     "check_version",
     "connect",
     "connection_settings",
@@ -47,6 +50,7 @@ __all__ = [
     "is_locked",
     "is_transient",
     "remedy_of",
+    "use_iso_dates",
 ]
 
 Connection = psycopg.AsyncConnection[Any]
@@ -69,20 +73,25 @@ _DEFAULTS = {
     "tcp_user_timeout": 6000,
 }
 # A process that is frozen within a transaction must not keep its locks, and nothing may wait for
-# ever for a table that an administrator has locked.
-_SESSION = "-c idle_in_transaction_session_timeout=5s -c lock_timeout=10s"
+# ever for a table that an administrator has locked. psycopg reads times in the style ISO only.
+_SESSION = "-c idle_in_transaction_session_timeout=5s -c lock_timeout=10s -c datestyle=ISO"
 
 # URLs of servers that reject `options`: pgbouncer, whose sessions are shared.
 _without_options: set[str] = set()
 
 
 def connection_settings(url: str | PostgresUrl) -> dict[str, Any]:
-    """Return the keywords for psycopg in addition to the URL, whose parameters take precedence."""
+    """Return the keywords for psycopg in addition to the URL.
+
+    Parameters of the URL take precedence, except `client_encoding`: psycopg uses it for all texts.
+    """
     url = PostgresUrl.parse(url)
     chosen = conninfo_to_dict(url.libpq)
     settings: dict[str, Any] = {key: value for key, value in _DEFAULTS.items() if key not in chosen}
     if url.libpq not in _without_options:
-        settings["options"] = f"{_SESSION} {chosen.get('options') or ''}".strip()
+        given = chosen.get("options", os.environ.get("PGOPTIONS", ""))
+        settings["options"] = f"{_SESSION} {given}".strip()
+    settings["client_encoding"] = "UTF8"
     # No prepared statements: pgbouncer may run the next transaction in another session.
     settings["prepare_threshold"] = None
     return settings
@@ -103,10 +112,19 @@ async def connect(url: str | PostgresUrl, *, autocommit: bool = True) -> Connect
         connection = await _open(url, autocommit)
     try:
         check_version(connection.info.server_version)
-    except ServerTooOld:
+        check_encoding(connection.info.parameter_status("server_encoding"))
+        await use_iso_dates(connection)
+    except BaseException:
         await connection.close()
         raise
     return connection
+
+
+async def use_iso_dates(connection: Connection) -> None:
+    """Set DateStyle where `options` did not: pgbouncer rejects them, PGDATESTYLE overrides them."""
+    if not (connection.info.parameter_status("DateStyle") or "").startswith("ISO"):
+        await connection.execute("SET datestyle TO ISO")
+        await connection.commit()
 
 
 async def _open(url: PostgresUrl, autocommit: bool) -> Connection:

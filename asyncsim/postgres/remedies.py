@@ -107,15 +107,27 @@ _TRANSIENT = (
 )
 
 
-class ServerTooOld(psycopg.NotSupportedError):
-    """The server is older than what is supported; the text says what to do."""
+class UnsupportedServer(psycopg.NotSupportedError):
+    """The server is too old, or the database has another encoding; the text says what to do."""
 
 
 def check_version(number: int) -> None:
-    """Raise ServerTooOld for a `server_version_num`, such as 130014, below the oldest supported."""
+    """Raise UnsupportedServer for a `server_version_num` below the oldest, such as 130014."""
     if number < OLDEST * 10_000:
-        raise ServerTooOld(
+        raise UnsupportedServer(
             f"the server is PostgreSQL {number // 10_000}: asyncsim needs {OLDEST} or newer"
+        )
+
+
+def check_encoding(name: str | None) -> None:
+    """Raise UnsupportedServer for a `server_encoding` other than UTF8; None if it is unknown.
+
+    SQL_ASCII would store text of any encoding unchecked, and LATIN1 rejects most characters.
+    """
+    if name not in (None, "UTF8"):
+        raise UnsupportedServer(
+            f"the encoding of the database is {name}, and asyncsim needs UTF8: create another one"
+            " with `createdb --encoding=UTF8 --template=template0 --locale=C NAME`"
         )
 
 
@@ -125,7 +137,7 @@ def remedy_of(error: BaseException) -> str:
     # The values of a row may be secrets.
     text = str(cause).partition("Failing row contains")[0]
     said = " ".join(text.split()) or type(cause).__name__
-    if isinstance(cause, ServerTooOld):
+    if isinstance(cause, UnsupportedServer):
         return said
     remedy = _remedy(cause, said)
     return f"{remedy} ({said})" if remedy else said

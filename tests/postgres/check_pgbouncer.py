@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from datetime import datetime
 
 import psycopg
 import pytest
@@ -13,7 +14,7 @@ from asyncsim.bulk import Job, Journal, run
 from asyncsim.bulk.journal.migrations import migrate
 from asyncsim.clock import ManualClock
 from asyncsim.emulator import Emulator
-from asyncsim.postgres.engine import SCHEMA, connect, create_engine, remedy_of
+from asyncsim.postgres.engine import SCHEMA, UnsupportedServer, connect, create_engine, remedy_of
 from asyncsim.postgres.listen import listening
 from tests.postgres.cluster import OWNER, Cluster
 from tests.postgres.pgbouncer import pgbouncer
@@ -87,6 +88,40 @@ async def test_the_settings_of_our_connections_are_left_to_the_role(
     async with await connect(url) as connection:
         cursor = await connection.execute("SHOW idle_in_transaction_session_timeout")
         assert await cursor.fetchone() == ("5s",)
+
+
+async def test_times_and_texts_are_read_whatever_the_server_prefers(
+    server: Cluster, port: int
+) -> None:
+    url = server.create_database("jobs")
+    with server.connect() as admin:
+        admin.execute("ALTER DATABASE jobs SET datestyle = 'German'")
+        admin.execute("ALTER DATABASE jobs SET client_encoding = 'LATIN1'")
+    engines = [create_engine(through(url, port), connections=4) for _ in range(2)]
+
+    async def read(number: int) -> None:
+        # Another client of the same sessions, with their settings.
+        async with await psycopg.AsyncConnection.connect(through(url, port)) as other:
+            cursor = await other.execute("SHOW datestyle")
+            assert await cursor.fetchone() == ("German, DMY",)
+        async with engines[number % 2].connect() as connection:
+            found = await connection.exec_driver_sql("SELECT now(), %s", ("Łódź",))
+            now, text = tuple(found.one())
+        assert isinstance(now, datetime)
+        assert text == "Łódź"
+
+    await asyncio.gather(*map(read, range(40)))
+    for engine in engines:
+        await engine.dispose()
+
+
+async def test_another_encoding_is_noticed_through_it(server: Cluster, port: int) -> None:
+    with server.connect() as admin:
+        admin.execute(
+            f"CREATE DATABASE jobs OWNER {OWNER} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"
+        )
+    with pytest.raises(UnsupportedServer, match="the encoding of the database is LATIN1"):
+        await connect(through(server.url("jobs", user=OWNER), port))
 
 
 async def test_notifications_do_not_pass_in_transaction_mode(server: Cluster, port: int) -> None:

@@ -8,7 +8,7 @@ from psycopg import errors
 from sqlalchemy.exc import DBAPIError
 
 from asyncsim.postgres.remedies import (
-    ServerTooOld,
+    UnsupportedServer,
     advice_of,
     check_version,
     is_transient,
@@ -19,7 +19,7 @@ from asyncsim.postgres.remedies import (
 def test_versions_from_14_on_are_supported() -> None:
     for number in (140000, 150014, 180001):
         check_version(number)
-    with pytest.raises(ServerTooOld) as raised:
+    with pytest.raises(UnsupportedServer) as raised:
         check_version(130021)
     assert remedy_of(raised.value) == "the server is PostgreSQL 13: asyncsim needs 14 or newer"
     assert not is_transient(raised.value)
@@ -97,7 +97,7 @@ def test_a_command_that_such_an_error_ends_can_be_run_again(error: BaseException
     [
         errors.InvalidCatalogName('database "x" does not exist'),
         psycopg.OperationalError("connection failed: Connection refused"),
-        ServerTooOld("the server is PostgreSQL 13"),
+        UnsupportedServer("the server is PostgreSQL 13"),
         ValueError("no error of the database"),
     ],
     ids=str,
