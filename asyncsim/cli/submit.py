@@ -32,6 +32,7 @@ from asyncsim.cli.options import (
     Vendor,
 )
 from asyncsim.cli.output import printable, say
+from asyncsim.cli.reports import report_exit_code
 from asyncsim.cli.run import JobCommand, logged_in, on_display, plan_job, scratch_journal
 from asyncsim.cli.signals import on_hangup
 from asyncsim.errors import JournalError
@@ -161,13 +162,19 @@ async def _submit(run: JobCommand, dispatch: str, chunk_rows: int) -> Exit:
             run.ndjson.write("Report", submitted.report.summary())
     if not options.quiet:
         await _tell(submitted, place)
-    return Exit.OK
+    # Without a chunk it is finished, and no worker will report its failed rows.
+    return Exit.OK if submitted.chunks else report_exit_code(submitted.report)
 
 
 async def _tell(submitted: Submission, place: JobPlace) -> None:
     rows = submitted.report.rows
     if not submitted.chunks:
         say(printable(f"{submitted.name} is finished: none of its {rows:,} SIMs needs a request"))
+        for shortfall in submitted.report.shortfalls:
+            sample = f": {shortfall.sample}" if shortfall.sample else ""
+            say(printable(f"{shortfall.rows:,} {shortfall.reason}{sample}"))
+        if submitted.report.shortfalls:
+            say(printable(f"for more: asyncsim jobs report {place.arguments}"))
         return
     chunks = "1 chunk" if submitted.chunks == 1 else f"{submitted.chunks:,} chunks"
     counted = f"{rows:,} SIMs, {chunks} to send"

@@ -8,6 +8,7 @@ import signal
 import stat
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -197,6 +198,21 @@ async def test_a_job_without_anything_to_do_is_finished_at_once(
     again = await cli("jobs", "submit", batch, *ACTIVE)
     assert "is finished: none of its 12 SIMs needs a request" in again.err
     assert (await cli("jobs", "watch", batch)).code == 0
+
+
+async def test_a_job_that_is_finished_at_once_names_its_failed_rows(
+    cli: Cli, emulator: Emulator, batch: str, journal: str
+) -> None:
+    sims: Any = emulator.world("twilio").sims("wireless")
+    active, unknown = evolve(next(iter(sims.values())), status="active"), "DE" + "0" * 32
+    sims.put(active)
+    fill(Path("wrong.csv"), [active.sid, unknown], "sid")
+    ended = await cli("jobs", "submit", "wrong.csv", *ACTIVE)
+    assert "wrong.csv is finished: none of its 2 SIMs needs a request" in ended.err
+    assert f"1 unknown SIM: unknown SIM: {unknown} (line 3 of wrong.csv)" in ended.err
+    assert f"jobs report wrong.csv --journal {without_password(journal)}" in ended.err
+    for command in ("report", "watch"):
+        assert (await cli("jobs", command, "wrong.csv")).code == ended.code == 1
 
 
 async def test_a_paused_job_is_resumed_by_its_workers(
