@@ -18,8 +18,9 @@ _MIGRATE = "run `asyncsim jobs migrate` with this journal"
 # SQLSTATE, or the beginning of one -> the problem and the remedy.
 _BY_CODE = {
     "25006": (
-        "the server is a read-only replica: use the URL of the primary, or add"
-        " target_session_attrs=read-write"
+        "the server accepts no writes: if it is a replica, use the URL of the primary, or add"
+        " target_session_attrs=read-write; otherwise set default_transaction_read_only to off for"
+        " the user and the database"
     ),
     "25P03": (
         "the server ended an idle transaction (idle_in_transaction_session_timeout), and nothing of"
@@ -49,6 +50,12 @@ _BY_CODE = {
     "58030": "the server cannot read or write its disk: repair it",
 }
 
+_SETTING = "a connection setting is not valid: correct the URL, or the variable that it comes from"
+_SERVICE = (
+    "the service is not defined: correct its name, or the service file (PGSERVICEFILE, or"
+    " ~/.pg_service.conf)"
+)
+
 # Failed connection attempts have no code, only a text of libpq, the server or pgbouncer: libpq does
 # not pass the server's code on. A text in another language (`lc_messages`) is quoted as it is, and
 # the attempt is retried for a while.
@@ -64,9 +71,18 @@ _BY_TEXT = {
     "permission denied for database": _BY_CODE["42501"],
     "does not exist": _BY_CODE["3D000"],
     "no such database": _BY_CODE["3D000"],  # pgbouncer
-    "invalid URI": "the URL is not valid",
-    "invalid connection option": "the URL is not valid",
-    "invalid sslmode": "the URL is not valid",
+    "definition of service": _SERVICE,
+    "service file": _SERVICE,
+    "invalid URI": _SETTING,
+    "connection option": _SETTING,
+    ' value: "': _SETTING,  # such as: invalid sslmode value: "x"
+    "invalid port number": _SETTING,
+    "could not parse network address": _SETTING,
+    "could not match": _SETTING,  # 3 port numbers to 2 hosts
+    # In `options`.
+    "unrecognized configuration parameter": _SETTING,
+    "invalid value for parameter": _SETTING,
+    "invalid command-line argument": _SETTING,
     "ProactorEventLoop": "psycopg needs another event loop on Windows: asyncio.SelectorEventLoop",
 }
 

@@ -16,7 +16,14 @@ from sqlalchemy import Column, Integer, MetaData, Table, Text, insert, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from asyncsim.postgres.engine import SCHEMA, connect, create_engine, is_transient, remedy_of
+from asyncsim.postgres.engine import (
+    SCHEMA,
+    advice_of,
+    connect,
+    create_engine,
+    is_transient,
+    remedy_of,
+)
 from tests.postgres.cluster import OWNER, Cluster
 from tests.postgres.fixtures import not_possible
 
@@ -150,12 +157,51 @@ async def test_too_many_connections(server: Cluster, url: str) -> None:
     assert "too many connections" in remedy_of(error)
 
 
-async def test_a_read_only_replica(server: Cluster, url: str) -> None:
+async def test_a_server_that_accepts_no_writes(server: Cluster, url: str) -> None:
     with server.connect() as admin:
         admin.execute("ALTER DATABASE jobs SET default_transaction_read_only = on")
     error = await failure(url, f"INSERT INTO {SCHEMA}.rows VALUES (1)")
-    assert remedy_of(error).startswith("the server is a read-only replica")
+    said = remedy_of(error)
+    assert said.startswith("the server accepts no writes: if it is a replica, use the URL of the")
+    assert "; otherwise set default_transaction_read_only to off" in said
     assert not is_transient(error)
+
+
+async def test_a_service_that_is_not_defined(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "services.conf"
+    monkeypatch.setenv("PGSERVICEFILE", str(file))
+    for content in (None, "[other]\nuser=me\n", "[foo]\nno setting\n"):
+        if content is not None:
+            file.write_text(content, "utf-8")
+        error = await failure(f"{url}?service=foo")
+        assert remedy_of(error).startswith("the service is not defined: correct its name")
+        assert not is_transient(error)
+        assert advice_of(error) == ""
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "sslmode=none",
+        "target_session_attrs=writable",
+        "channel_binding=yes",
+        "keepalives_idle=soon",
+        "ssl_min_protocol_version=2",
+        "port=99999",
+        "hostaddr=localhost:1",
+        "host=a,b&port=1,2,3",
+        "options=-c%20no_such_parameter%3D1",
+        "options=-c%20work_mem%3Dsome",
+        "options=some",
+    ],
+)
+async def test_a_setting_that_is_not_valid(url: str, wrong: str) -> None:
+    error = await failure(f"{url}?{wrong}")
+    assert remedy_of(error).startswith("a connection setting is not valid: correct the URL")
+    assert not is_transient(error)
+    assert advice_of(error) == ""
 
 
 async def test_a_statement_that_takes_too_long(server: Cluster, url: str) -> None:
