@@ -49,6 +49,13 @@ class ListedSharedJob:
         """Whether all chunks are done, and one worker reads the SIMs again."""
         return self.state == "running" and self.done > 0 and not (self.queued or self.running)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether a process submits it, or runs it without workers."""
+        return self.state in ("reading", "planned") and self.workers > 0
+
+
+HELD = "in use by a process that submits or runs it"
 
 _SHOWN_NAME = 40  # characters
 IN_A_TABLE = ("name", "change", "rows", "at_target", "failed", "unfinished", "state", "workers")
@@ -124,8 +131,9 @@ def list_process(
 
 
 def notes_on(jobs: Collection[ListedSharedJob]) -> list[str]:
-    """Say which jobs are paused, and which wait for a missing worker."""
+    """Say which jobs are paused, in use by one process, or waiting for a missing worker."""
     notes = [f"{job.name} is paused: {job.reason}" for job in jobs if job.state == "paused"]
+    notes += [f"{job.name} is {HELD}" for job in jobs if job.is_held]
     for job in jobs:
         if job.waiting_for:
             queued = _counted(job.queued, "chunk") if job.queued else "its verification"

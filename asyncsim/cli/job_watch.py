@@ -15,6 +15,7 @@ from rich.text import Text
 
 from asyncsim.bulk import SharedJobs
 from asyncsim.cli.job_rows import (
+    HELD,
     ListedProcess,
     ListedSharedJob,
     cropped,
@@ -168,6 +169,7 @@ class JobsLines:
                 continue
             began = f"{at:%H:%M:%S} {job.name}"
             workers = f"{job.workers:,} worker{'' if job.workers == 1 else 's'}"
+            workers = HELD if job.is_held else workers
             if job.is_verifying:
                 parts = [f"{began}: verifying its {job.rows:,} SIMs by a list scan", workers]
             else:

@@ -106,6 +106,19 @@ def test_lines_are_printed_when_something_has_changed(capsys: pytest.CaptureFixt
     assert second.endswith("1,397 unfinished, 2 workers, 50.0 per second")
 
 
+def test_a_job_that_one_process_runs_has_no_workers(capsys: pytest.CaptureFixture[str]) -> None:
+    jobs = [
+        job(0, "planned", workers=1),
+        job(0, "planned", name="interrupted", workers=0),
+    ]
+    lines = JobsLines(as_json=False)
+    with lines:
+        lines.show(Seen(jobs=jobs, processes=[], rates={}, time=0.0))
+    held, interrupted = capsys.readouterr().out.splitlines()
+    assert held.endswith("1,997 unfinished, in use by a process that submits or runs it")
+    assert interrupted.endswith("1,997 unfinished, 0 workers")
+
+
 def test_a_job_that_is_verified_shows_neither_progress_nor_a_rate(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

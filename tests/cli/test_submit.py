@@ -19,6 +19,7 @@ from asyncsim import bulk
 from asyncsim.bulk import worker
 from asyncsim.bulk.journal import claims
 from asyncsim.cli.app import execute
+from asyncsim.cli.job_rows import list_job, notes_on
 from asyncsim.cli.job_watch import JobsLines, Seen
 from asyncsim.emulator import Emulator, Faults, Latency
 from tests.cli.conftest import Cli, posts
@@ -439,6 +440,8 @@ async def test_a_run_in_one_process_is_cancelled_by_another(
     running = asyncio.create_task(execute(["activate", batch, *one_at_a_time]))
     await until(lambda: posts(emulator))
     async with bulk.SharedJobs(journal) as jobs:
+        held = list_job(await jobs.fetch(batch), [])
+        assert notes_on([held]) == [f"{batch} is in use by a process that submits or runs it"]
         assert await jobs.cancel(batch) is bulk.JobState.PLANNED
         assert await running == 3
         left = await jobs.fetch(batch)
