@@ -16,7 +16,8 @@ from attrs import field, frozen
 
 from asyncsim.errors import ConfigurationError
 
-_SCHEMES = ("postgresql", "postgres")
+# SQLAlchemy's URLs have a driver too, such as `postgresql+psycopg://`.
+_SCHEME = re.compile(r"(postgres(?:ql)?)(?:\+\w+)?", re.IGNORECASE)
 # A scheme has at least two letters: `c:/batch.db` is a file. A `Path` has only one slash left.
 _DATABASE = re.compile(r"\s*[a-z][a-z0-9+.-]+:/|.*\bpassword\s*=", re.IGNORECASE | re.DOTALL)
 
@@ -41,6 +42,10 @@ _SHOWN = re.compile(
 _UNREADABLE = (
     "the PostgreSQL URL cannot be read: write postgresql://USER@HOST:PORT/DATABASE; in a user name"
     " or password write @ : / ? # % as %40 %3A %2F %3F %23 %25, and a space as %20"
+)
+_OTHER_SCHEME = (
+    "only PostgreSQL is supported, and its URL must begin with postgresql://:"
+    " write postgresql://USER@HOST:PORT/DATABASE"
 )
 _HIDDEN_FROM = 4  # characters: a shorter password may occur in any text
 
@@ -76,8 +81,10 @@ class PostgresUrl:
         _check_text(text, "the PostgreSQL URL")
         # A secret that is a file often ends with a line break.
         scheme, _, rest = text.strip().partition("://")
+        if (known := _SCHEME.fullmatch(scheme)) is None:
+            raise ConfigurationError(_OTHER_SCHEME)
         found = _FORM.fullmatch(rest)
-        if scheme.lower() not in _SCHEMES or found is None or not _is_decodable(rest):
+        if found is None or not _is_decodable(rest):
             raise ConfigurationError(_UNREADABLE)
         if any(int(port) > 0xFFFF for port in re.findall(r":(\d+)(?=,|$)", found["hosts"])):
             raise ConfigurationError(_UNREADABLE)
@@ -88,7 +95,7 @@ class PostgresUrl:
         shown = f"postgresql://{login}{found['hosts']}{found['path'] or ''}"
         return cls(
             # libpq knows the scheme in lower case only.
-            f"{scheme.lower()}://{rest}",
+            f"{known[1].lower()}://{rest}",
             shown + (f"?{query}" if query else ""),
             (found["password"] or "", *hidden),
         )

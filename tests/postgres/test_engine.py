@@ -85,6 +85,11 @@ async def test_a_pool_recovers_from_lost_connections(postgres_url: str) -> None:
     await engine.dispose()
 
 
+async def test_urls_of_sqlalchemy_are_accepted(postgres_url: str) -> None:
+    async with await connect(postgres_url.replace("://", "+psycopg://", 1)) as connection:
+        assert connection.info.dbname == postgres_url.rpartition("/")[2]
+
+
 async def test_urls_are_accepted_as_text_and_parsed(postgres_url: str) -> None:
     async with await connect(PostgresUrl.parse(postgres_url), autocommit=False) as connection:
         assert not connection.autocommit

@@ -18,6 +18,8 @@ SHOWN = {
     "postgresql://host/db": "postgresql://host/db",
     "postgres://me@host/db": "postgresql://me@host/db",
     "PostgreSQL://me:s3cret@host:5432/db": "postgresql://me@host:5432/db",
+    "postgresql+psycopg://me:s3cret@host/db": "postgresql://me@host/db",
+    "Postgres+asyncpg://me:s3cret@host/db": "postgresql://me@host/db",
     "postgresql://me:s3cret@[::1]:5432/db": "postgresql://me@[::1]:5432/db",
     "postgresql://me:s3%2Fcret@a:1,b:2/db?target_session_attrs=read-write": (
         "postgresql://me@a:1,b:2/db?target_session_attrs=read-write"
@@ -58,13 +60,13 @@ def test_libpq_gets_the_whole_url() -> None:
         "sslmode": "require",
     }
     assert PostgresUrl.parse(url) is url
+    url = PostgresUrl.parse("postgresql+psycopg://me@host/db")
+    assert url.libpq == "postgresql://me@host/db"
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "jobs.db",
-        "mysql://me:s3cret@host/db",
         "postgresql://me:s3/cret@host/db",
         "postgresql://me:12/s3cret@host/db",
         "postgresql://me:12?s3cret@host/db",
@@ -84,10 +86,6 @@ def test_libpq_gets_the_whole_url() -> None:
         "postgresql://me:s3cret@host/db extra",
         "postgresql://me:s3\ncret@host/db",
         "postgresql://s3cret:99999999",
-        "postgresql+psycopg://me:s3cret@host/db",
-        "postgresql:/me:s3cret@host/db",
-        "host=h user=me password=s3cret",
-        "jdbc:postgresql://host/db?user=me&password=s3cret",
     ],
 )
 def test_a_url_that_cannot_be_read_is_not_quoted(text: str) -> None:
@@ -95,6 +93,25 @@ def test_a_url_that_cannot_be_read_is_not_quoted(text: str) -> None:
         PostgresUrl.parse(text)
     assert "s3" not in str(raised.value)
     assert raised.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "jobs.db",
+        "mysql://me:s3cret@host/db",
+        "mysql+psycopg://me:s3cret@host/db",
+        "postgresql:/me:s3cret@host/db",
+        "host=h user=me password=s3cret",
+        "jdbc:postgresql://host/db?user=me&password=s3cret",
+        "s3cret@postgresql://host/db",
+    ],
+)
+def test_a_url_of_something_else_is_told_which_scheme_is_needed(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="must begin with postgresql://") as raised:
+        PostgresUrl.parse(text)
+    assert "write postgresql://USER@HOST:PORT/DATABASE" in str(raised.value)
+    assert "s3" not in str(raised.value)
 
 
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=6))
