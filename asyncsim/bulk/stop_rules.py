@@ -14,7 +14,7 @@ from asyncsim.bulk.journal.database import Database
 from asyncsim.bulk.records import FAILURES, Ending, State
 from asyncsim.clock import Clock
 
-_IN_A_RUN = FAILURES | {State.NO_ANSWER}  # workers retry those, for days if necessary
+_IN_A_RUN = FAILURES | {State.NO_ANSWER}  # workers read those again
 
 # Before all failures are counted again, this part of the rest up to the limit may fail here: there
 # are few counts while the limit is far, and with up to eight workers no overshoot.
