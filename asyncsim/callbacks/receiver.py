@@ -19,6 +19,7 @@ from asyncsim.callbacks.shared import SharedBus
 from asyncsim.callbacks.tickets import account_tag, derive_ticket_secret
 from asyncsim.clock import SYSTEM_CLOCK, Clock, Timer
 from asyncsim.errors import ConfigurationError, ReceiverError
+from asyncsim.event_loops import must_bind
 from asyncsim.events import Observer
 from asyncsim.validation import usable_url
 from asyncsim.vendors import VENDORS, Vendor
@@ -182,15 +183,9 @@ class CallbackReceiver:
 
     def _use_loop(self) -> None:
         """Belong to the running loop; ConfigurationError while another one uses this receiver."""
-        loop = asyncio.get_running_loop()
-        if self._loop is loop:
-            return
         in_use = self._starts > 0 or self._starting.locked()
-        if in_use and self._loop is not None and not self._loop.is_closed():
-            raise ConfigurationError(
-                "this CallbackReceiver is in use in another event loop; give each loop its own"
-            )
-        self._bind(loop)
+        if must_bind(self._loop, in_use=in_use, name="CallbackReceiver"):
+            self._bind(asyncio.get_running_loop())
 
     def __repr__(self) -> str:
         where = "no port of its own" if self._wanted_port is None else "closed"

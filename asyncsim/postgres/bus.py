@@ -20,6 +20,7 @@ from asyncsim.callbacks.bus import Callback
 from asyncsim.callbacks.shared import Publish, TakenCommand
 from asyncsim.clock import SYSTEM_CLOCK, Clock
 from asyncsim.errors import ConfigurationError
+from asyncsim.event_loops import must_bind
 from asyncsim.postgres.bounded import end
 
 if TYPE_CHECKING:  # psycopg is loaded with the first bus: `from asyncsim import *` needs no extra
@@ -108,15 +109,9 @@ class PostgresBus:
 
     def _use_loop(self) -> None:
         """Belong to the running loop; ConfigurationError while another one uses this bus."""
-        loop = asyncio.get_running_loop()
-        if self._loop is loop:
-            return
         in_use = self._starts > 0 or self._starting.locked()
-        if in_use and self._loop is not None and not self._loop.is_closed():
-            raise ConfigurationError(
-                "this PostgresBus is in use in another event loop; give each loop its own"
-            )
-        self._bind(loop)
+        if must_bind(self._loop, in_use=in_use, name="PostgresBus"):
+            self._bind(asyncio.get_running_loop())
 
     def __repr__(self) -> str:
         return f"<PostgresBus {self._url.shown}, {self._stats}>"

@@ -19,6 +19,7 @@ from uuid import uuid4
 from asyncsim.clock import Clock, Timer
 from asyncsim.core.shared_limit import LEASE, POLL, TICK, LimitGrant, LimitReport
 from asyncsim.errors import ConfigurationError
+from asyncsim.event_loops import must_bind
 from asyncsim.http.limiter import ConcurrencyLimiter
 from asyncsim.postgres.bounded import end, within
 from asyncsim.postgres.restarted import restarted
@@ -68,14 +69,10 @@ class PostgresLimit:
         self, account: str, limiter: ConcurrencyLimiter, clock: Clock
     ) -> Callable[[], Awaitable[None]]:
         """Internal: share a limiter's limit from now on; returns the call that ends this."""
-        loop = asyncio.get_running_loop()
-        if self._loop is None or self._loop.is_closed():
-            self._loop, self._keepers = loop, {}
+        # Until the last client has left, which unbinds it.
+        if must_bind(self._loop, in_use=True, name="PostgresLimit"):
+            self._loop, self._keepers = asyncio.get_running_loop(), {}
             self._connections = _Connections(self._url)
-        if self._loop is not loop:
-            raise ConfigurationError(
-                "this PostgresLimit is in use in another event loop; give each loop its own"
-            )
         keeper = self._keepers.get(limiter)
         if keeper is None:
             keeper = self._keepers[limiter] = _Keeper(account, limiter, clock, self._connections)
