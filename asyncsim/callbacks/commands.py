@@ -91,7 +91,8 @@ class InboundCommands:
         """Of the Commands that this receiver's URLs bring, for those on the bus."""
         self._limit = limit
         self._queue: deque[InboundCommand] = deque()
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: list[asyncio.Future[None]] = []
+        """The longest wait first; that loop gets the next Command."""
         self._open = True
 
     @property
@@ -113,7 +114,8 @@ class InboundCommands:
 
     def _wake(self) -> None:
         for waiting in self._waiting:
-            if not waiting.done():
+            # Not one of a loop that was closed around it.
+            if not waiting.done() and not waiting.get_loop().is_closed():
                 waiting.set_result(None)
 
     def __len__(self) -> int:
@@ -134,11 +136,11 @@ class InboundCommands:
                 raise StopAsyncIteration
             # Not an `asyncio.Event`, which can only be used in the first loop that waits for it.
             waiting = asyncio.get_running_loop().create_future()
-            self._waiting.add(waiting)
+            self._waiting.append(waiting)
             try:
                 await waiting
             finally:
-                self._waiting.discard(waiting)
+                self._waiting.remove(waiting)
         return self._queue.popleft()
 
     def _loop_over(self, shared: SharedBus) -> _SharedLoop:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from asyncsim import CallbackReceiver, Client, InboundCommand, ReceiverError
+from asyncsim.callbacks.bus import Callback
 from asyncsim.callbacks.commands import InboundCommands
 from asyncsim.callbacks.receiver import Registration
 from asyncsim.clock import ManualClock
@@ -58,6 +59,20 @@ def registrations(open_receiver: CallbackReceiver) -> list[Registration]:
     return [register(open_receiver, vendor) for vendor in (TWILIO, KORE)]
 
 
+def inbound(sid: str) -> Callback:
+    """A Command that was verified."""
+    params = {**SMS, "CommandSid": sid}
+    return Callback(
+        vendor="twilio",
+        product="supersim",
+        name=SIM,
+        nonce="n",
+        signed=True,
+        method="POST",
+        params=params,
+    )
+
+
 async def take(receiver: CallbackReceiver, count: int) -> list[InboundCommand]:
     async with asyncio.timeout(10):
         return [await anext(receiver.commands()) for _ in range(count)]
@@ -77,6 +92,37 @@ def test_loops_wait_in_one_event_loop_after_another() -> None:
             return await taking
 
     assert [one.sid for one in asyncio.run(cell()) + asyncio.run(cell())] == [HC, HC]
+
+
+async def next_sid(commands: InboundCommands) -> str | None:
+    return (await anext(aiter(commands))).sid
+
+
+async def test_loops_get_commands_in_the_order_in_which_they_began_to_wait() -> None:
+    commands = InboundCommands()
+    loops = [asyncio.create_task(next_sid(commands)) for _ in range(50)]
+    await asyncio.sleep(0)  # they wait
+    sids = [f"HC{number}" for number in range(50)]
+    for sid in sids:
+        commands.add(inbound(sid))
+    assert await asyncio.gather(*loops) == sids
+
+
+def test_a_loop_that_was_closed_around_a_wait_costs_no_command() -> None:
+    commands, closed = InboundCommands(), asyncio.new_event_loop()
+    abandoned = closed.create_task(next_sid(commands))
+    closed.run_until_complete(asyncio.sleep(0))
+    closed.close()
+
+    async def later() -> str | None:
+        taking = asyncio.create_task(next_sid(commands))
+        await asyncio.sleep(0)
+        commands.add(inbound(HC))
+        return await taking
+
+    assert asyncio.run(later()) == HC
+    assert not abandoned.done()
+    abandoned._log_destroy_pending = False  # type: ignore[attr-defined]  # asyncio would warn
 
 
 @pytest.mark.usefixtures("registrations")
