@@ -119,7 +119,7 @@ class PostgresUrl:
 
 
 def _check_text(given: object, what: str) -> None:
-    """Reject what is no text, such as the None of an environment variable that is not set."""
+    """Reject what is not text, such as the None of an environment variable that is not set."""
     if not isinstance(given, str):
         raise TypeError(f"{what} must be text, not {type(given).__name__}")
 

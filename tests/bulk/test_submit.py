@@ -141,7 +141,7 @@ async def test_an_input_belongs_to_one_job_until_that_has_ended(
     job = shared.job(action="send", change={"command": "hello"})
     others = shared.job(action="send", change={"command": "bye"})
     await shared.submit(job)
-    refused = "job 'job' has the same input and is {}: .* it has sent nothing; {}"
+    refused = "job 'job' has the same input and is {}: .* nothing was sent now; {}"
     with pytest.raises(JournalError, match=refused.format("running", "follow that job")):
         await shared.submit(job, "again")
     assert await shared.ranges("again") == []

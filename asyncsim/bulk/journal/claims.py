@@ -74,7 +74,7 @@ async def renew(
 async def ask_to_stop(
     connection: AsyncConnection, job_id: int, reason: str, dead: ColumnElement[datetime]
 ) -> bool:
-    """Ask the process that owns a whole job to stop, at its next heartbeat; False if none lives."""
+    """Ask the process that owns a whole job to stop, at its next heartbeat; False if it is dead."""
     mine = chunks.c.job == job_id, chunks.c.number == WHOLE_JOB, chunks.c.owner.is_not(None)
     # Also one that counts as dead: it may only be silent while a person is asked to confirm.
     asked = (

@@ -145,7 +145,7 @@ async def check_input_is_alone(
             remedy = "follow that job (`jobs watch`)" if lives else "`jobs resume` continues it"
             raise JournalError(
                 f"job {name!r} has the same input and is {state}: this job would send its changes a"
-                f" second time, so it has sent nothing; {remedy}"
+                f" second time, so nothing was sent now; {remedy}"
             )
     return ended
 
@@ -180,7 +180,7 @@ async def list_jobs(
 
 
 def check_name(name: object) -> None:
-    """Raise TypeError for the name of a job that is no text."""
+    """TypeError unless the name of a job is text."""
     if not isinstance(name, str):
         raise TypeError(f"the name of a job must be text, not {type(name).__name__}")
 

@@ -59,7 +59,7 @@ async def until_one_waits(url: str) -> None:
         " WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
     async with asyncio.timeout(30):
-        while not run_sql(url, waiting):  # noqa: ASYNC110  # it tells nobody
+        while not run_sql(url, waiting):  # noqa: ASYNC110  # PostgreSQL has no event for it
             await asyncio.sleep(0.01)
 
 
